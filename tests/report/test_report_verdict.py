@@ -5,6 +5,8 @@ from hasten.base.records.plan import Plan
 from hasten.base.records.record import Interval
 from hasten.base.records.run import StopReason
 from hasten.base.records.trial import Verdict
+from hasten.report.contents import contents
+from hasten.report.markdown import text
 from hasten.report.verdict import Tone, judge, time_ratio
 
 from sample_evidence import CHOSEN, make_evidence, make_run
@@ -44,6 +46,8 @@ def test_no_technique_helped() -> None:
     assert judgment.tone is Tone.SAME
     assert judgment.details[0] == "1 technique considered: 1 slower."
     assert "any difference between them is noise" in judgment.details[1]
+    table = text(contents(evidence)).splitlines()[2:5]
+    assert table[0] == "|  | baseline |  |", "the baseline is no difference to itself"
 
 
 def test_a_budget_that_ended_too_early_is_not_called_no_help() -> None:

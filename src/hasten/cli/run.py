@@ -1,6 +1,5 @@
 """`hasten run`: measure, tune, train, compare, report."""
 
-import math
 import shlex
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from hasten.base.records.notices import Activity
 from hasten.cli.exit_codes import leave_if_diverged, leave_if_interrupted
+from hasten.cli.next_command import without_plan
 from hasten.cli.options import (
     RUNS,
     Accept,
@@ -30,7 +30,6 @@ from hasten.cli.options import (
     names_in,
 )
 from hasten.cli.sources import DataOptions, takes_data_options
-from hasten.report.trials import need_permission, out_of_budget
 
 if TYPE_CHECKING:
     from hasten.base.records.evidence import Evidence
@@ -105,10 +104,4 @@ def next_after(evidence: "Evidence", folder: Path) -> str:
     task = evidence.profile.command or evidence.task.name
     if evidence.plan.choices and judge(evidence).tone is not Tone.WORSE:
         return f"hasten train {task} --plan {shlex.quote(str(folder / PLAN))}"
-    if out_of_budget(evidence.tuning.trials):
-        minutes = math.ceil(4 * evidence.tuning.budget_s / 60)
-        return f"hasten run {task} --budget {minutes}m"
-    needed = need_permission(evidence.tuning.trials)
-    if needed:
-        return f"hasten run {task} --allow {next(iter(needed))}"
-    return f"hasten profile {task}"
+    return without_plan("run", task, evidence.tuning)

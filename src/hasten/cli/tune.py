@@ -12,6 +12,7 @@ from hasten.base.records.notices import Activity
 from hasten.base.records.reproof import Standing
 from hasten.base.units import parse_duration
 from hasten.cli.failing import FAILED
+from hasten.cli.next_command import without_plan
 from hasten.cli.options import (
     Accept,
     Allow,
@@ -104,10 +105,14 @@ def tune(
         )
         if out is None:
             screen.say(f"\n{plan_text(tuning.plan)}")
-            screen.next(f"hasten tune {chosen.command} -o plan.toml")
         else:
             write_plan(tuning.plan, out)
             screen.say(f"plan: {out}")
+        if not tuning.plan.choices:
+            screen.next(without_plan("tune", chosen.command, tuning))
+        elif out is None:
+            screen.next(f"hasten tune {chosen.command} -o plan.toml")
+        else:
             screen.next(f"hasten train {chosen.command} --plan {shlex.quote(str(out))}")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from hasten.report.contents import Report
 from hasten.report.layers import HEADS
+from hasten.report.numbers import Number
 from hasten.report.wording import ratio
 
 
@@ -11,10 +12,7 @@ def text(said: Report) -> str:
     """Return the report as Markdown: every section of the page, with tables in place of its charts."""
     parts = [
         f"# {said.task}: {said.sentence}",
-        _table(
-            ("", "baseline", "plan", "difference", ""),
-            [(one.name, one.baseline, one.plan, one.words, one.interval) for one in said.numbers],
-        ),
+        _numbers(said.numbers),
         said.kept,
         *said.details,
         *(f"**Note:** {remark}" for remark in said.remarks),
@@ -55,6 +53,14 @@ def text(said: Report) -> str:
         *_section("The run as plain PyTorch", _fenced(said.script, "python")),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _numbers(numbers: Sequence[Number]) -> str:
+    """Return the three numbers of the verdict; where there is no plan, of the baseline alone."""
+    if not any(one.plan for one in numbers):
+        return _table(("", "baseline", ""), [(one.name, one.baseline, one.interval) for one in numbers])
+    rows = [(one.name, one.baseline, one.plan, one.words, one.interval) for one in numbers]
+    return _table(("", "baseline", "plan", "difference", ""), rows)
 
 
 def _tried(said: Report) -> Iterable[str]:

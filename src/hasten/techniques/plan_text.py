@@ -16,7 +16,7 @@ def plan_text(plan: Plan) -> str:
         document.add(tomlkit.comment(f"Measured on {plan.machine}{f' with {versions}' if versions else ''}."))
     document.add("task", tomlkit.item(plan.task))
     if not plan.choices:
-        document.add(tomlkit.comment("No technique helped: this is the plain training."))
+        document.add(tomlkit.comment("It holds no technique: this is the plain training."))
     for choice in plan.choices:
         table = tomlkit.table()
         table.comment(measured(choice))
