@@ -84,6 +84,14 @@ class Deciding(nn.Module):
         return self.head(x.flatten(1)) * (1 if self.calls % 2 else -1)
 
 
+class Looking(OneSize):
+    """Looks at a value of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return scores, (batch, 3)."""
+        return self.head(x.flatten(1)) if x.mean() < 100 else x.flatten(1)[:, :3]
+
+
 def exported(run: Session, form: Format, path: Path) -> Exported:
     """Export, and check that the model is as it was."""
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
@@ -137,6 +145,15 @@ def test_an_export_that_computes_something_else_is_not_written(tmp_path: Path) -
 def test_a_model_that_is_another_for_small_batches_is_refused(tmp_path: Path) -> None:
     with pytest.raises(GuaranteeBroken, match="No file is written"):
         export_model(session(Branching), Format.PT2, tmp_path / "model.pt2")
+
+
+def test_a_model_that_looks_at_values_is_refused_with_the_line_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = Looking.forward.__code__.co_firstlineno + 2
+    with pytest.raises(BadInput, match=rf"stops at \S+test_export.py:{line}: "):
+        export_model(session(Looking), Format.PT2, tmp_path / "model.pt2")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_task_that_calls_its_model_twice_is_refused(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Write a model to a file in each format, and load the file back as a function."""
 
+import io
 import logging
 import warnings
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeAlias
@@ -15,6 +16,7 @@ from torch.export import AdditionalInputs, ExportedProgram
 from hasten.base.errors import BadInput, error_text
 from hasten.base.optional import attribute_of
 from hasten.base.records.export import Format
+from hasten.base.user_code import user_location
 from hasten.export.calls import Call, tensors_of_call
 
 Function: TypeAlias = Callable[[Call], list[Tensor]]
@@ -62,8 +64,10 @@ def traced(model: nn.Module, whole: Call, sized: Callable[[], tuple[Call, Call]]
         try:
             return Traced(torch.export.export(model, whole.args, whole.options), why_fixed)
         except Exception as error:
+            at = f" at {line}" if (line := user_location(error)) else ""
             raise BadInput(
-                f"the model cannot be exported: torch.export says {error_text(error)}. See "
+                f"the model cannot be exported: torch.export stops{at}: {error_text(error)}. "
+                "Python code that looks at values of tensors (if, while) cannot be traced; see "
                 "https://docs.pytorch.org/docs/stable/export.html for what a model may do."
             ) from error
 
@@ -177,11 +181,11 @@ def _in_onnx_runtime(path: Path) -> Function:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Keep back what exporters say of themselves: warnings of deprecated names, operators of packages not installed."""
+    """Keep back what exporters say of themselves: deprecated names, missing packages, the graph they failed in."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
