@@ -10,6 +10,8 @@ import pytest
 import torch
 
 from hasten.base.records.comparison import Verdict
+from hasten.profiling.memory import step_peak_bytes
+from hasten.profiling.stepping import batches_in_turn
 from hasten.techniques.applying import make
 from hasten.techniques.input.infobatch import Scores
 from hasten.training.building import build
@@ -24,6 +26,7 @@ from hasten.tuning.confirm import confirmed
 from hasten.tuning.context import compared, open_laboratory
 
 from planted import MACHINE, TIME, DoubleBatch, small_task
+from tiny_tasks import mlp_task
 
 pytestmark = pytest.mark.usefixtures("planted")
 
@@ -93,6 +96,18 @@ def test_memory_of_a_step_holds_at_least_parameters_and_gradients() -> None:
     peak = bench.peak_bytes()
     assert peak is not None
     assert peak >= 2 * sum(parameter.nbytes for parameter in bench.run.parameters)
+
+
+def test_memory_of_a_step_does_not_grow_with_the_data_set() -> None:
+    peaks = [Bench(baseline(mlp_task(samples=samples))).peak_bytes() for samples in (48, 4800)]
+    assert peaks[0] == peaks[1]
+
+
+def test_memory_of_a_step_is_that_of_a_profile() -> None:
+    run = build(baseline(mlp_task(samples=48)))
+    batches = batches_in_turn(run)
+    step(run, next(batches))
+    assert Bench(run.recipe).peak_bytes() == step_peak_bytes(run, next(batches), compiled=False)
 
 
 def test_a_step_advances_by_the_samples_of_an_epoch_over_its_steps() -> None:

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Self
 
 from hasten.base.errors import BadInput
+from hasten.data.batch import Batch
 from hasten.measurement.memory import peak_memory
 from hasten.profiling.stepping import batches_in_turn
 from hasten.training.building import build, with_forward
@@ -73,18 +75,22 @@ class Bench:
         self.run.contexts.__exit__(*error)
 
     def __call__(self, steps: int) -> None:
-        run, batches = self.run, self._batches
+        run = self.run
         begin = now_s()
         with run.contexts:
             for _ in range(steps):
                 check_time()
-                if run.recipe.input.curriculum:
-                    self._move_on()
-                batch = next(batches)
-                run.set_learning_rate()
-                step(run, batch)
+                step(run, self._next_batch())
         run.recipe.device.synchronize()
         run.position.elapsed_s += now_s() - begin
+
+    def _next_batch(self) -> Batch:
+        """Return the next batch, with the learning rate of its step set."""
+        if self.run.recipe.input.curriculum:
+            self._move_on()
+        batch = next(self._batches)
+        self.run.set_learning_rate()
+        return batch
 
     @property
     def samples_per_step(self) -> float:
@@ -101,10 +107,19 @@ class Bench:
         self._batches = batches_in_turn(self.run)
 
     def peak_bytes(self) -> int | None:
-        """Return the most tensor memory that a step needs, or None where it cannot be watched (compiled code)."""
+        """Return the most tensor memory that a step needs, or None where it cannot be watched (compiled code).
+
+        It is that of the step and its batch, as in a profile; not of the data set that the batch is taken from.
+        """
+        device = self.run.recipe.parallel.device
+        steps = PEAK_STEPS if self.run.recipe.input.curriculum else 1
+        self(1)  # which makes the state of the optimizer
         try:
-            steps = PEAK_STEPS if self.run.recipe.input.curriculum else 1
-            return peak_memory(lambda: self(steps), device=self.run.recipe.parallel.device).peak_bytes
+            with self.run.contexts:
+                return max(
+                    peak_memory(partial(step, self.run, self._next_batch()), device=device).peak_bytes
+                    for _ in range(steps)
+                )
         except BadInput:
             return None
 
