@@ -69,7 +69,9 @@ def test_budgets(text: str | None, planned: float, expected: float) -> None:
     assert tuning_budget_s(text, planned) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("text", "planned"), [("5 %%", 10), ("-5%", 10), ("5%", float("inf")), ("soon", 10)])
+@pytest.mark.parametrize(
+    ("text", "planned"), [("5 %%", 10), ("-5%", 10), ("5%", float("inf")), ("soon", 10), ("0s", 10)]
+)
 def test_budgets_that_make_no_sense(text: str, planned: float) -> None:
     with pytest.raises(BadInput, match="must"):
         tuning_budget_s(text, planned)

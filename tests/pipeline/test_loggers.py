@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import hasten
 from hasten import Plan, Stop
 from hasten.base.errors import BadInput
 from hasten.base.records.notices import Note
@@ -71,6 +72,13 @@ def test_a_tracker_that_fails_is_left_with_a_note_and_the_others_go_on() -> None
     assert "no space left" in notes[0]
     assert Kept.opened[1].values
     assert Kept.opened[1].closed
+
+
+@pytest.mark.parametrize(("to", "said"), [("nothing:x", "unknown tracker 'nothing'"), ("kept", "--log kept needs")])
+def test_what_cannot_be_logged_to_leaves_no_run_behind(tmp_path: Path, to: str, said: str) -> None:
+    with pytest.raises(BadInput, match=said):
+        hasten.train(mlp_task(), log=[to], runs=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_tracker_is_named_before_the_training() -> None:

@@ -9,6 +9,7 @@ import torch
 from tests.sample_evidence import make_profile
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.data import TensorDataset
 
 from benchmarks.any_training.catalog import TRAININGS
 from hasten import Data, Stop, Task
@@ -53,6 +54,21 @@ def graph_task() -> Task:
     return Task(name="graphs", data=data, model=Messages, loss=F.mse_loss, metric="loss", stop=Stop(steps=4))
 
 
+def own_step_task() -> Task:
+    """An autoencoder: its batches have no target, and its step alone knows what is done with them."""
+
+    def step(session: Session, batch: tuple[torch.Tensor]) -> torch.Tensor:
+        loss = F.mse_loss(session.model(batch[0]), batch[0])
+        loss.backward()
+        session.optimizers["optimizer"].step()
+        return loss
+
+    return Task(
+        name="auto", data=Data(train=TensorDataset(torch.randn(40, 3))), model=lambda: nn.Linear(3, 3), step=step,
+        validate=lambda model: {"error": 1.0}, metric="error", higher_is_better=False,
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
@@ -62,6 +78,7 @@ def graph_task() -> Task:
         (lambda: TRAININGS["graph-network"].task(), "the batch holds a Graphs"),
         (lambda: TRAININGS["lstm-packed"].task(), "the batch holds a PackedSequence at [0]"),
         (graph_task, "the model fails on a part of a batch (IndexError: "),
+        (own_step_task, "the task's own step may not take a part of a batch"),
     ],
 )
 def test_whether_steps_on_other_sizes_say_anything(task: Any, reason: str | None) -> None:

@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from hasten import Data
 from hasten.base.records.profile import Growth, MemoryAccount, Roofline
 from hasten.base.records.record import Interval
 from hasten.base.records.run import TaskFacts
@@ -8,9 +9,23 @@ from hasten.report.depths import profile_sentences
 from hasten.report.peaks import MAIN_KINDS, peak_rows
 from hasten.report.summary import summary_rows
 from hasten.report.trials import beside, finding, kept_first
-from hasten.report.wording import faster, goal, joined, knobs, loss_value, metric_value, ratio, times, training_line
+from hasten.report.wording import (
+    data_line,
+    faster,
+    goal,
+    joined,
+    knobs,
+    loss_value,
+    metric_value,
+    ratio,
+    times,
+    training_line,
+)
+from hasten.training.facts import task_facts
+from hasten.training.recipe import baseline
 
 from sample_evidence import CHOSEN, interval, make_evidence, make_machine, make_profile, make_run, make_trials, peak
+from tiny_tasks import mlp_task
 
 
 def test_the_fastest_stable_peak_of_each_kind_is_shown() -> None:
@@ -155,6 +170,13 @@ def test_lists_of_names_and_knobs() -> None:
     assert joined(["a"]) == "a"
     assert joined(["a", "b", "c"]) == "a, b and c"
     assert knobs({"size": 16, "share": 0.5}) == "size = 16, share = 0.5"
+
+
+def test_data_without_validation_samples_are_not_of_unknown_number() -> None:
+    task = task_facts(
+        baseline(mlp_task(data=Data(train=mlp_task().data.train), validate=lambda model: {"accuracy": 1.0}))
+    )
+    assert data_line(task).startswith("50 training and no validation samples, 5 -> ")
 
 
 def test_how_a_task_is_trained_says_what_ends_it() -> None:

@@ -24,7 +24,7 @@ from hasten.machine import facts
 from hasten.pipeline.autotuning import Together, going_on, tuning_inside
 from hasten.pipeline.eject.keeping import keep_script
 from hasten.pipeline.less_memory import in_what_fits, train_in_memory, train_together_in_memory
-from hasten.pipeline.loggers.logging import Logging
+from hasten.pipeline.loggers.logging import Logging, check_trackers
 from hasten.pipeline.plan_check import PLAN_CHECK, check_plan
 from hasten.pipeline.proving import changed_since
 from hasten.pipeline.run_watch import RunWatch
@@ -94,6 +94,7 @@ def train(
         raise BadInput("a training with a plan is not tuned inside: leave the plan out, or --autotune.")
     if resume is not None:
         check_run_folder(resume, "Resume from the folder of a run")
+    check_trackers(log)
     check_trainable(task, show)
     if plan is None and resume is not None:
         plan = _plan_of_run(resume, task)

@@ -21,7 +21,9 @@ def tuning_budget_s(text: str | None, planned: float) -> float:
     if text is None:
         return default_budget_s(planned)
     if not text.strip().endswith("%"):
-        return parse_duration(text)
+        if (budget_s := parse_duration(text)) <= 0:
+            raise BadInput(f"a budget must be above 0 s; found {text!r}. Try 2m.")
+        return budget_s
     try:
         share = float(text.strip().removesuffix("%")) / 100
     except ValueError as error:

@@ -112,6 +112,8 @@ def why_one_size(recipe: Recipe) -> str | None:
             part = resized(batch, max(_SMALLEST_PART, size_of(batch) // 4))
             recipe.forward.loss(recipe.forward.predict(model, part), part)
     except Exception as error:  # noqa: BLE001  (the person's model, on a batch that the loader did not make)
+        if recipe.task.step is not None:
+            return "the task's own step may not take a part of a batch"
         return f"the model fails on a part of a batch ({error_text(error)})"
     return None
 

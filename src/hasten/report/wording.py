@@ -119,7 +119,7 @@ def data_line(task: TaskFacts) -> str:
 
 
 def _number(size: int | None) -> str:
-    return "an unknown number of" if size is None else whole(size)
+    return "an unknown number of" if size is None else whole(size) if size else "no"
 
 
 def training_line(task: TaskFacts) -> str:

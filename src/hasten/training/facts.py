@@ -24,7 +24,7 @@ def task_facts(recipe: Recipe) -> TaskFacts:
     return TaskFacts(
         name=task.name,
         train_samples=recipe.subject.train_samples,
-        valid_samples=recipe.subject.valid_samples,
+        valid_samples=0 if task.data.valid is None else recipe.subject.valid_samples,
         sample_shape=" -> ".join([*map(_shape, inputs), *target]),
         parameters=sum(parameter.numel() for parameter in recipe.subject.model().parameters()),
         batch_size=recipe.input.batch_size,

@@ -1,10 +1,11 @@
 """Tell trackers of a training, in a thread of its own, so that no step waits for a database."""
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from queue import SimpleQueue
 from threading import Thread
 
-from hasten.base.errors import error_text, unknown_name
+from hasten.base.errors import BadInput, error_text, unknown_name
 from hasten.base.records.notices import Note
 from hasten.base.records.run import Started
 from hasten.pipeline.loggers.logger import Logger, Run, parameters_of, values_of
@@ -21,6 +22,17 @@ KINDS: dict[str, tuple[Open, str]] = {
     "wandb": (WandB, "."),
 }
 """Kind -> what opens it, and where it writes if nothing is said."""
+
+
+def check_trackers(to: Sequence[str]) -> None:
+    """Raise unless every tracker is known and its package installed: before there is a folder of a run.
+
+    Raises:
+        BadInput: if a kind is unknown, or its package is missing.
+    """
+    for kind, _ in map(_parsed, to):
+        if find_spec(kind) is None:
+            raise BadInput(f"--log {kind} needs the package {kind}. Install it with: pip install {kind}")
 
 
 class Logging:
