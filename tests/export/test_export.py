@@ -156,6 +156,18 @@ def test_a_model_that_looks_at_values_is_refused_with_the_line_and_nothing_else(
     assert capsys.readouterr() == ("", "")
 
 
+def test_without_validation_data_training_samples_are_compared(tmp_path: Path) -> None:
+    def validate(model: nn.Module) -> dict[str, float]:
+        return {"error": 1.0}
+
+    run = session(Convolutional, data=Data(train=images()), validate=validate, metric="error", higher_is_better=False)
+    found = exported(run, Format.PT2, tmp_path / "model.pt2")
+    assert (found.metric_name, found.notes) == (
+        None,
+        ("compared on training samples, as the task has no validation data",),
+    )
+
+
 def test_a_task_that_calls_its_model_twice_is_refused(tmp_path: Path) -> None:
     def twice(model: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
         return model(batch[0]) + model(batch[0])

@@ -1,7 +1,7 @@
 """`hasten export`: the model of a run as a file that runs without its Python code."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -35,7 +35,9 @@ def path_in(run: Path, format: Format) -> Path:  # noqa: A002  (what it is)
 
 
 def export_model(run: Session, format: Format, path: Path) -> Exported:  # noqa: A002  (what it is)
-    """Write the model of a session to a file, run the file beside the model on validation data, and time both.
+    """Write the model of a session to a file, run the file beside the model on held-out data, and time both.
+
+    Where the task has no validation data they are training samples.
 
     Args:
         run: a session on the CPU with the trained weights.
@@ -43,12 +45,11 @@ def export_model(run: Session, format: Format, path: Path) -> Exported:  # noqa:
         path: of the file, replaced whole.
 
     Raises:
-        BadInput: if the model cannot be exported, packages are missing, or there are no validation data.
+        BadInput: if the model cannot be exported, or packages are missing.
         GuaranteeBroken: if the outputs of the file differ by more than rounding; no file is written.
     """
-    batches = list(run.held_out(SAMPLES))
-    if not batches:
-        raise BadInput("an exported model is compared with the trained one on validation data; give Data(valid=...).")
+    held_out = list(run.held_out(SAMPLES))
+    batches = held_out or list(_training_batches(run, SAMPLES))
     run.model.eval()
     with run.contexts, TemporaryDirectory() as folder:
         file = Path(folder) / "model"
@@ -57,6 +58,8 @@ def export_model(run: Session, format: Format, path: Path) -> Exported:  # noqa:
         function, notes = _written(run, program, format, file)
         if len(list(file.parent.iterdir())) > 1:
             raise BadInput("the model has more than 2 GB, for which ONNX needs a second file. Export it to pt2.")
+        if not held_out:
+            notes.append("compared on training samples, as the task has no validation data")
         if why_fixed:
             batches = [one for one in batches if size_of(one) == size_of(batches[0])]
             notes.append(f"it takes batches of {size_of(batches[0])} samples only: {why_fixed}")
@@ -99,10 +102,20 @@ def _written(run: Session, program: ExportedProgram, format: Format, file: Path)
     return (write_pt2 if format is Format.PT2 else write_onnx)(program, file), []
 
 
+def _training_batches(run: Session, most: int) -> Iterator[Batch]:
+    """Yield training batches with about `most` samples, as training changes them."""
+    samples = 0
+    for _, batch in run.batches():
+        yield batch
+        samples += size_of(batch)
+        if samples >= most:
+            break
+
+
 def _two_sizes(run: Session, batch: Batch) -> tuple[Call, Call]:
     size = min(size_of(batch), _EXAMPLE_SIZE)
     if size < 3:
-        raise BadInput("the validation batches have less than three samples, and two sizes above 1 tell what is open.")
+        raise BadInput("the batches have less than three samples, and two sizes above 1 tell what is open.")
     first, second = calls_of(run, [select(batch, slice(0, size)), select(batch, slice(0, size - 1))])
     return first, second
 
