@@ -127,7 +127,7 @@ class Nothing:
 def test_tuning_calls_it_no_effect_and_not_no_difference():
     from hasten.base.records.trial import Verdict
     from hasten.tuning.context import open_laboratory
-    from hasten.tuning.search.search import Infeasible
+    from hasten.tuning.search.ground import Infeasible
     from hasten.tuning.selection import factors_of
     from hasten.tuning.timing import Timing
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hasten.tuning.search.factors import NONE, Factors, Setting
+from hasten.tuning.search.ground import Infeasible
 from hasten.tuning.search.model import Gain
-from hasten.tuning.search.search import USUAL_PROOF, Infeasible
+from hasten.tuning.search.search import USUAL_PROOF
 
 IN_DOUBT = 0.85
 """Of what is planned for a proof, where it is in doubt."""

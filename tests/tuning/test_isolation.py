@@ -23,7 +23,7 @@ from hasten.tuning.begin import why_not_begun
 from hasten.tuning.context import open_laboratory
 from hasten.tuning.isolation import is_foreign, why_infeasible
 from hasten.tuning.known import key_of
-from hasten.tuning.search.search import Infeasible
+from hasten.tuning.search.ground import Infeasible
 from hasten.tuning.selection import factors_of
 from hasten.tuning.timing import Timing
 

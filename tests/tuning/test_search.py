@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from simulated import Simulated, Truth, burst_time_by_steps
 
 from hasten.tuning.search.factors import NONE, Factor, Factors
+from hasten.tuning.search.ground import Infeasible
 from hasten.tuning.search.model import Readings, difference, smallest_gain
-from hasten.tuning.search.search import LEAST_GAIN, LIKELY, Infeasible, Search
+from hasten.tuning.search.search import Search
+from hasten.tuning.search.smallest import LEAST_GAIN, LIKELY
 
 
 def searched(
@@ -218,7 +220,7 @@ def test_what_is_not_likely_to_gain_beside_the_rest_is_not_kept(seed: int) -> No
     truth = Truth((0.6, 0.01, -0.01, 0.0, 0.005), noise=0.1, tails=0.1)
     search, _ = searched(truth, budget_s=12.0, seed=seed)
     assert 0 in search.plan
-    assert all(search._adds(one, search.plan).likely >= LIKELY for one in search.plan)
+    assert all(search._plans.adds(one, search.plan).likely >= LIKELY for one in search.plan)
 
 
 def test_several_small_gains_are_kept_on_a_noisy_machine_though_none_is_sure() -> None:

@@ -24,8 +24,8 @@ from hasten.tuning import busy
 from hasten.tuning.busy import Free, Steps, free_threads
 from hasten.tuning.context import bench_of, open_laboratory, steps_per_block
 from hasten.tuning.search.factors import NONE
+from hasten.tuning.search.ground import Infeasible
 from hasten.tuning.search.model import Gain
-from hasten.tuning.search.search import Infeasible
 from hasten.tuning.selection import factors_of
 from hasten.tuning.timing import Timing
 

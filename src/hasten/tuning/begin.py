@@ -12,7 +12,7 @@ from hasten.tuning.busy import free_threads
 from hasten.tuning.context import Laboratory, bench_of, confirmation_s, pair_s
 from hasten.tuning.search.factors import NONE
 from hasten.tuning.search.model import smallest_gain
-from hasten.tuning.search.search import LEAST_GAIN
+from hasten.tuning.search.smallest import LEAST_GAIN
 from hasten.tuning.timing import Timing
 
 FEWEST_PAIRS = 4

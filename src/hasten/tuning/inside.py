@@ -32,7 +32,7 @@ from hasten.tuning.context import open_laboratory
 from hasten.tuning.own_steps import HARD_STOP, SHARE, OwnSteps, fewest_s
 from hasten.tuning.proving import unproven
 from hasten.tuning.search.factors import NONE, Setting
-from hasten.tuning.search.search import Infeasible
+from hasten.tuning.search.ground import Infeasible
 from hasten.tuning.state import untouched
 
 LONGEST_S = 600.0

@@ -36,8 +36,8 @@ from hasten.tuning.isolation import is_foreign, why_infeasible
 from hasten.tuning.known import key_of
 from hasten.tuning.proving import unproven
 from hasten.tuning.search.factors import NONE, Factors, Setting
+from hasten.tuning.search.ground import Infeasible
 from hasten.tuning.search.model import Gain
-from hasten.tuning.search.search import Infeasible
 from hasten.tuning.trials import blank, failed, names
 
 LONGEST_SETUP = 0.15

@@ -17,7 +17,8 @@ from hasten.tuning import messages
 from hasten.tuning.budget import OutOfTime, ends_by, now_s
 from hasten.tuning.context import Plan
 from hasten.tuning.reference_step import NoReference
-from hasten.tuning.search.search import LEAST_GAIN, Search
+from hasten.tuning.search.search import Search
+from hasten.tuning.search.smallest import LEAST_GAIN
 
 
 def blank(one: Technique, verdict: Verdict, reason: str, base: Plan = ()) -> Trial:

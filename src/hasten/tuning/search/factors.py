@@ -91,6 +91,10 @@ class Factors:
         """Return a factor of these beside which `number` cannot gain anything, or None."""
         return next((one for one in sorted(self.items[number].pointless_beside) if one in beside), None)
 
+    def of_use(self, setting: Setting) -> Setting:
+        """Return a setting without what cannot gain anything beside the rest."""
+        return frozenset(one for one in setting if self.pointless(one, setting - {one}) is None)
+
     def setup_s(self, setting: Setting) -> float:
         """Return what a setting costs once."""
         return math.fsum(self.items[one].setup_s for one in setting)

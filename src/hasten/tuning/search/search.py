@@ -7,19 +7,17 @@ plan    change it to what is best now; ask about what is open
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol
+from collections.abc import Iterable, Iterator
 
 import numpy as np
-from scipy.special import stdtrit
 
 from hasten.tuning.search.design import GROUP, Question, candidates, next_group
 from hasten.tuning.search.drift import drift
 from hasten.tuning.search.factors import NONE, Factors, Setting
+from hasten.tuning.search.ground import Ground, Infeasible
 from hasten.tuning.search.model import Fit, Gain, Model, Readings, difference
+from hasten.tuning.search.smallest import LEAST_GAIN, SURE, Plans
 
-LEAST_GAIN = math.log1p(0.01)
-"""What a factor must gain to be kept."""
 USUAL_PROOF = 0.4
 """Of the time that is planned for a proof, where it is not in doubt."""
 EARLY = 0.4
@@ -30,13 +28,6 @@ timed."""
 NEARLY = math.log(1.05)
 MEMBER = LEAST_GAIN / 2
 """What each further factor in the plan under way has to be expected to gain."""
-WITHIN = math.log1p(0.01)
-"""What the smallest plan may lose against the best, all that is left out together."""
-LIKELY = 0.75
-"""Probability of a gain from which a factor of a plan is kept although its interval, which holds at all times, is not
-clear: on a noisy machine several small gains, each left out until it is sure, are together more than 5 %."""
-SURE = 0.95
-"""Probability with which a plan as a whole has to be faster, and from which the gain of one factor is told."""
 FIRST_SHARE = 0.5
 """Of the time, for what can be set up cheaply, where something else waits."""
 USES = 4
@@ -45,61 +36,6 @@ NOISE_BLOCKS = 4
 """Of the baseline's second build."""
 MOST_WORTH = 0.3
 """Logarithm of the gain beyond which a factor in question is not asked about before others."""
-
-
-class Infeasible(Exception):  # noqa: N818
-    """No setting can be timed in which all of `factors` are on."""
-
-    def __init__(self, factors: Setting) -> None:
-        super().__init__(f"no setting can be timed with {sorted(factors)} on")
-        self.factors = factors
-
-
-class Ground(Protocol):
-    """Where settings are timed: a machine, or a simulated one."""
-
-    def ready(self, setting: Setting) -> None:
-        """Set a setting up, if it is not. Raises `Infeasible`."""
-        ...
-
-    def block(self, setting: Setting) -> float:
-        """Return the logarithm of the seconds that a sample takes, from one block. Raises `Infeasible`."""
-        ...
-
-    def built(self) -> list[Setting]:
-        """Return the settings that are set up."""
-        ...
-
-    def block_s(self, setting: Setting) -> float:
-        """Return about how long a block takes; for a setting that is not set up, that of the baseline."""
-        ...
-
-    def cost_s(self, setting: Setting, slower: float) -> float:
-        """Return what a block costs, where a step is expected to be slower than with the best plan known by so much.
-
-        `slower` is the logarithm of a ratio, 0 or more.
-        """
-        ...
-
-    def setup_s(self, setting: Setting) -> float:
-        """Return about how long setting it up takes."""
-        ...
-
-    def left_s(self) -> float:
-        """Return the seconds left."""
-        ...
-
-    def proof_s(self, plan: Setting) -> float:
-        """Return how long it may take to prove a plan; 0 where it is proven."""
-        ...
-
-    def closing_s(self, plan: Setting) -> float:
-        """Return the time that is kept for proving a plan and for measuring it afresh."""
-        ...
-
-    def unfit(self, plan: Setting, gains: Mapping[int, Gain]) -> Setting:
-        """Return the factors of a faster plan that break their guarantee or do not earn their setup back."""
-        ...
 
 
 class Search:
@@ -230,7 +166,7 @@ class Search:
 
     def sure(self, one: int) -> bool:
         """Return whether a factor of the plan surely gains beside the rest; else only all together do."""
-        return self._adds(one, self.plan).likely >= SURE
+        return self._plans.adds(one, self.plan).likely >= SURE
 
     def _timed(self, one: int) -> bool:
         return any(one in setting for setting in self.readings.settings)
@@ -240,7 +176,7 @@ class Search:
         cheap = self._taking_part()
         cheap.sort(key=lambda one: -self.factors[one].expected)
         hopeful = [one for one in cheap if self.factors[one].expected > 0]
-        return self._of_use(self.factors.together(hopeful or cheap))
+        return self.factors.of_use(self.factors.together(hopeful or cheap))
 
     def _next(self) -> list[Setting]:
         """Return the settings to time next; none where nothing is open."""
@@ -463,45 +399,13 @@ class Search:
             self.plan = self._smallest()
 
     def _best_proven(self) -> Setting:
-        return max((plan for plan in self.proven if self._possible(plan)), key=self._at_least)
+        return max((plan for plan in self.proven if self._possible(plan)), key=self._plans.at_least)
 
     def _smallest(self) -> Setting:
-        """Return the plan of what is likely to gain, or a setting that is surely better, without what is not needed.
-
-        A setting that was timed can be clearly faster as a whole where there was no time to tell its factors apart.
-        They are kept together, then; else each has to be likely to gain beside the others.
-        """
-        likely = self._likely(self.plan)
+        """Return the plan of what is likely to gain, or a setting that is surely better, without what is not needed."""
         timed = {one for one in self.readings.settings if self.again not in one and self._possible(one)}
-        found = self._of_use(max([likely, *timed, NONE], key=lambda one: (self._at_least(one), -len(one))))
-        lost = 0.0
-        while found:
-            gains = {one: self._adds(one, found) for one in found}
-            least = min(found, key=lambda one: gains[one].value)
-            lost += max(gains[least].value, 0.0)
-            if lost > WITHIN or gains[least].low > LEAST_GAIN or not math.isfinite(gains[least].half):
-                break
-            found = self.factors.off(found, least)
-        clear = self._likely(found)
-        together = self.fit.gain(difference(self.model, found, clear))
-        return found if math.isfinite(together.half) and together.likely >= LIKELY else clear
+        return self._plans.smallest(self.plan, timed)
 
-    def _of_use(self, setting: Setting) -> Setting:
-        """Return a setting without what cannot gain anything beside the rest."""
-        return frozenset(one for one in setting if self.factors.pointless(one, setting - {one}) is None)
-
-    def _likely(self, plan: Setting) -> Setting:
-        """Return a plan without what is not likely to gain beside the rest."""
-        while weak := [one for one in plan if self._adds(one, plan).likely < LIKELY]:
-            plan = self.factors.off(plan, min(weak, key=lambda one: self._adds(one, plan).value))
-        return plan
-
-    def _adds(self, one: int, plan: Setting) -> Gain:
-        return self.fit.gain(difference(self.model, plan, self.factors.off(plan, one)))
-
-    def _at_least(self, setting: Setting) -> float:
-        """Return what a setting gains at least, with the probability `SURE`."""
-        gain = self.fit.gain(difference(self.model, setting))
-        if not math.isfinite(gain.half):
-            return -math.inf if setting else 0.0
-        return gain.value - gain.error * float(stdtrit(self.fit.free, SURE))
+    @property
+    def _plans(self) -> Plans:
+        return Plans(self.fit, self.model, self.factors)
