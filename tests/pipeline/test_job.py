@@ -190,6 +190,17 @@ def test_a_plan_whose_step_cannot_be_timed_is_told_and_loses_no_training(
 
 
 @pytest.mark.usefixtures("quick")
+def test_an_interruption_after_the_last_training_loses_no_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job_module, "anatomies_in_turn", interrupted)
+    assert len(small_job(tmp_path).plan_runs) == 2
+
+
+@pytest.mark.usefixtures("quick")
 def test_without_a_plan_there_is_nothing_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_module, "run_tuning", lambda *_, **__: tuned_to(()))
     evidence = small_job(tmp_path)

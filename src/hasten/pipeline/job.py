@@ -1,5 +1,6 @@
 """The main job: profile and judge the step -> tune -> train with the plan -> compare with the baseline -> report."""
 
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -113,9 +114,14 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
         compared = _trained(recipe, planned, plan, machine, folder=folder, seeds=options.seeds, show=show)
         pairs = compared.pairs
         to_time = bool(plan.choices and pairs) and compared.interrupted_by is None  # who interrupts wants to go
-        in_turn, remarks = _in_turn(recipe, planned, plan, show) if to_time else ((), ())
+        in_turn, remarks, interrupted_by = (), (), compared.interrupted_by
+        if to_time:
+            try:
+                in_turn, remarks = _in_turn(recipe, planned, plan, show)
+            except KeyboardInterrupt:
+                interrupted_by = signal.SIGINT
     if not pairs:
-        return Job(folder, None, compared.interrupted_by)
+        return Job(folder, None, interrupted_by)
     speedup, made_at = paired_speedup(pairs), _now()
     evidence = Evidence(
         hasten=hasten.__version__,
@@ -143,7 +149,7 @@ def run(recipe: Recipe, machine: Machine, *, folder: Path, options: Options, sho
     show(evidence)
     write_report(evidence, folder)
     show(Reported(path=str(folder / REPORT)))
-    return Job(folder, evidence, compared.interrupted_by)
+    return Job(folder, evidence, interrupted_by)
 
 
 def _on_fewer(threads: int) -> str:
