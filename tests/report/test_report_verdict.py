@@ -6,6 +6,7 @@ from hasten.base.records.record import Interval
 from hasten.base.records.run import StopReason
 from hasten.base.records.trial import Verdict
 from hasten.report.contents import contents
+from hasten.report.html import page
 from hasten.report.markdown import text
 from hasten.report.verdict import Tone, judge, time_ratio
 
@@ -45,9 +46,20 @@ def test_no_technique_helped() -> None:
     assert judgment.sentence == "No technique was faster. Keeping the baseline."
     assert judgment.tone is Tone.SAME
     assert judgment.details[0] == "1 technique considered: 1 slower."
-    assert "any difference between them is noise" in judgment.details[1]
-    table = text(contents(evidence)).splitlines()[2:5]
-    assert table[0] == "|  | baseline |  |", "the baseline is no difference to itself"
+    assert len(judgment.details) == 1
+
+
+def test_without_a_plan_the_report_is_of_one_side() -> None:
+    evidence = make_evidence(plan=Plan(task="digits"))
+    said = contents(evidence)
+    assert {course.side for course in said.courses} == {"baseline"}
+    lines = text(said).splitlines()
+    assert "|  | baseline |  |" in lines
+    assert "|  | baseline |" in lines
+    assert "|  | baseline | plan |" not in lines
+    assert (
+        "plan</th>" not in page(said, evidence.profile).partition('<table class="sides">')[2].partition("</table>")[0]
+    )
 
 
 def test_a_budget_that_ended_too_early_is_not_called_no_help() -> None:

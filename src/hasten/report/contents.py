@@ -106,6 +106,7 @@ def contents(evidence: Evidence) -> Report:
     """Return what the report of a run says."""
     judgment, tuning, profile = judge(evidence), evidence.tuning, evidence.profile
     waterfall = gains(tuning)
+    planned = evidence.plan_runs if evidence.plan.choices else ()  # without a plan they are the baseline's
     return Report(
         task=evidence.task.name,
         made_at=evidence.made_at,
@@ -120,7 +121,7 @@ def contents(evidence: Evidence) -> Report:
         target=evidence.task.target,
         level=evidence.level,
         saved=saved_time(evidence),
-        courses=tuple(_courses("baseline", evidence.baseline_runs)) + tuple(_courses("plan", evidence.plan_runs)),
+        courses=tuple(_courses("baseline", evidence.baseline_runs)) + tuple(_courses("plan", planned)),
         gains=waterfall,
         left_over=left_over_sentence(waterfall),
         tried=tuple(map(_tried, kept_first(tuning.trials))),

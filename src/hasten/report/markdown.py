@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from hasten.report.contents import Report
 from hasten.report.layers import HEADS
 from hasten.report.numbers import Number
+from hasten.report.summary import SummaryRow
 from hasten.report.wording import ratio
 
 
@@ -16,7 +17,7 @@ def text(said: Report) -> str:
         said.kept,
         *said.details,
         *(f"**Note:** {remark}" for remark in said.remarks),
-        *_section("Both sides", _table(("", "baseline", "plan"), [(r.name, r.baseline, r.plan) for r in said.sides])),
+        *_sides(said.sides),
         *_section(
             "What each technique adds",
             _table(("technique", "times faster"), [(one.name, one.words) for one in said.gains]),
@@ -61,6 +62,15 @@ def _numbers(numbers: Sequence[Number]) -> str:
         return _table(("", "baseline", ""), [(one.name, one.baseline, one.interval) for one in numbers])
     rows = [(one.name, one.baseline, one.plan, one.words, one.interval) for one in numbers]
     return _table(("", "baseline", "plan", "difference", ""), rows)
+
+
+def _sides(rows: Sequence[SummaryRow]) -> Iterable[str]:
+    """Return the section with what the trainings took and reached; where there is no plan, the baseline's alone."""
+    if not any(row.plan for row in rows):
+        return _section("The baseline", _table(("", "baseline"), [(row.name, row.baseline) for row in rows]))
+    return _section(
+        "Both sides", _table(("", "baseline", "plan"), [(row.name, row.baseline, row.plan) for row in rows])
+    )
 
 
 def _tried(said: Report) -> Iterable[str]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from statistics import median
 
+import msgspec
+
 from hasten.base.records.evidence import Evidence
 from hasten.base.records.record import Record
 from hasten.base.records.run import RunResult
@@ -16,7 +18,7 @@ class SummaryRow(Record, frozen=True):
 
     name: str
     baseline: str
-    plan: str
+    plan: str  # empty where there is no plan
 
 
 def summary_rows(evidence: Evidence) -> list[SummaryRow]:
@@ -36,7 +38,7 @@ def summary_rows(evidence: Evidence) -> list[SummaryRow]:
         _row(f"best {metric_name(first.metric_name)}", *map(_best_metric, sides)),
         _row("samples per second", *(_middle([run.samples_per_s for run in side], count) for side in sides)),
     ]
-    return rows
+    return rows if evidence.plan.choices else [msgspec.structs.replace(row, plan="") for row in rows]
 
 
 def _row(name: str, baseline: str, plan: str) -> SummaryRow:

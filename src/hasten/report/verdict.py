@@ -74,8 +74,6 @@ def _nothing_kept(evidence: Evidence) -> Judgment:
     tried = f"{plural(len({trial.technique for trial in trials}), 'technique')} considered"
     outcomes = ", ".join(f"{counts[verdict]} {verdict}" for verdict in Verdict if counts[verdict])
     details = [f"{tried}: {outcomes}." if outcomes else f"{tried}."]
-    if evidence.plan_runs and evidence.baseline_runs:
-        details.append("Both sides are the baseline: any difference between them is noise.")
     if diverged(evidence.plan_runs):
         sentence = "The baseline diverged: its loss is not finite."
         return Judgment(sentence, Tone.WORSE, tuple(details))
