@@ -24,6 +24,7 @@ from hasten.base.records.machine import Machine
 from hasten.base.records.record import Interval, save
 from hasten.base.records.reproof import Reproof, Standing
 from hasten.base.records.run import Finished, Progress, Started, StopReason
+from hasten.base.records.trial import Verdict
 from hasten.base.stages import Guarantee
 from hasten.cli.main import app
 from hasten.techniques.plan_file import read_plan
@@ -316,6 +317,12 @@ def test_tune_shows_every_trial_and_writes_a_plan_that_can_be_read(
     options = api.called("tune")[1]
     assert (options["budget"], options["allow"]) == ("2m", (Guarantee.TRAJECTORY,))
     assert "[batched_gather]" in invoke("tune", "digits").output, "without a file the plan is printed"
+
+
+def test_who_names_a_technique_reads_why_it_does_not_apply(invoke: Invoke, api: FakeApi) -> None:
+    (refused,) = (one for one in api.evidence.tuning.trials if one.verdict is Verdict.NOT_APPLICABLE)
+    assert refused.reason not in " ".join(invoke("tune", "digits").output.split())
+    assert refused.reason in " ".join(invoke("tune", "digits", "--only", refused.technique).output.split())
 
 
 @pytest.mark.parametrize(("standing", "code"), [(Standing.STILL_FASTER, 0), (Standing.NO_LONGER, 1)])

@@ -70,7 +70,7 @@ def run(
 
     allowed = guarantees(allow)
     chosen = chosen_task(task, data=data, options=options, target=target, epochs=epochs, seed=seed)
-    with Screen(all_trials=show_all) as screen:
+    with Screen(all_trials=show_all or bool(only)) as screen:  # who names techniques wants to know of each
         screen.show(Activity(text="measuring the machine"))
         job = api.run(
             chosen,

@@ -84,7 +84,7 @@ def tune(
     if processes is not None and (allow or exclude or accept or fresh or study or verify is not None):
         raise BadInput("--processes compares layouts: it goes with --only, --budget, -o and the data of the task.")
     chosen = chosen_task(task, data=data, options=options)
-    with Screen(all_trials=show_all) as screen:
+    with Screen(all_trials=show_all or bool(only)) as screen:  # who names techniques wants to know of each
         if verify is not None:
             _verify(chosen, verify, budget, screen)
             return
