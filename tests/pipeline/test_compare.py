@@ -85,6 +85,11 @@ def test_exports_hold_the_verdict_and_every_training() -> None:
     lines = list(csv.DictReader(io.StringIO(as_csv(found))))
     assert len(lines) == 10
     assert {line["side"] for line in lines} == {"a.toml", "b.toml"}
+    assert "Not every training reached" not in sentence(found)
+    lower = msgspec.structs.replace(found, level=0.8)
+    assert sentence(lower).endswith(
+        "accuracy 80 %. Not every training reached accuracy 90 %: this is what all reached."
+    )
     missed = compared([result(0.1, metrics=MISSED), *runs(1.0, 1.0, 1.0, 1.0)])
     assert "b.toml missed the target on 1 of 5 seeds, where a.toml reached it." in sentence(missed)
 

@@ -151,7 +151,7 @@ def test_a_proof_that_the_budget_does_not_hold_or_that_has_no_reference(monkeypa
     lab.step_s = 10.0
     trial = proven(lab, (ONE,), faster())
     assert trial.verdict is Verdict.INCONCLUSIVE
-    assert trial.reason == "budget: faster (1.50x), but its proof needs about 20.0 min"
+    assert trial.reason == "budget: likely faster (1.50x), but its proof needs about 20.0 min"
     lab.step_s, lab.gate_s = 0.02, {Guarantee.EXACT: (lab.budget.left_s() - 0.1) / USUAL_PROOF}
     trial = proven(lab, (ONE,), faster())
     assert trial.verdict is Verdict.INCONCLUSIVE, "there would be no time left to measure the plan afresh"

@@ -26,7 +26,7 @@ def sentence(found: SideBySide) -> str:
         Faster.NOT_PROVEN: f"not proven that {found.a} and {found.b} differ in speed",
     }[found.verdict]
     remark = f" {found.remark.replace('b missed', f'{found.b} missed').replace('where a ', f'where {found.a} ')}"
-    return f"{words}{ratio}, in time to {_quality(found)}.{remark if found.remark else ''}"
+    return f"{words}{ratio}, in time to {_quality(found)}.{_missed(found)}{remark if found.remark else ''}"
 
 
 def rows(found: SideBySide) -> list[Row]:
@@ -63,6 +63,13 @@ def _quality(found: SideBySide) -> str:
         return "the end of the training"
     run = found.runs_a[0]
     return goal(metric_name(run.metric_name), found.level)
+
+
+def _missed(found: SideBySide) -> str:
+    run = found.runs_a[0]
+    if run.target is None or found.level in (None, run.target):
+        return ""
+    return f" Not every training reached {goal(metric_name(run.metric_name), run.target)}: this is what all reached."
 
 
 def _time_to(run: RunResult, level: float | None) -> float | None:

@@ -84,7 +84,7 @@ def _gated(lab: Laboratory, plan: Plan, trial: Trial) -> Trial:
     assert guarantee is not None, "techniques that no gate can prove are judged by whole trainings"
     cost_s = proof_s(lab, guarantee)
     if not lab.budget.holds(USUAL_PROOF * cost_s + least_confirmation_s(lab, plan)):
-        why = f"budget: faster ({trial.reason}), but its proof needs about {seconds(cost_s)}"
+        why = f"budget: likely faster ({trial.reason}), but its proof needs about {seconds(cost_s)}"
         return msgspec.structs.replace(trial, verdict=Verdict.INCONCLUSIVE, reason=why)
     began = now_s()
     try:
