@@ -1,6 +1,6 @@
 """An exported model does what the trained one does, and a file that does not is never left behind."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +92,22 @@ class Looking(OneSize):
         return self.head(x.flatten(1)) if x.mean() < 100 else x.flatten(1)[:, :3]
 
 
+@dataclass
+class Scores:
+    """What models of some libraries return."""
+
+    logits: Tensor
+    hidden: Tensor | None = None
+
+
+class WithClass(OneSize):
+    """Returns an object of a class of its own."""
+
+    def forward(self, x: Tensor) -> Scores:
+        """Return scores, (batch, 3)."""
+        return Scores(self.head(x.flatten(1)))
+
+
 def exported(run: Session, form: Format, path: Path) -> Exported:
     """Export, and check that the model is as it was."""
     before = {name: value.clone() for name, value in run.model.state_dict().items()}
@@ -154,6 +170,12 @@ def test_a_model_that_looks_at_values_is_refused_with_the_line_and_nothing_else(
     with pytest.raises(BadInput, match=rf"stops at \S+test_export.py:{line}: "):
         export_model(session(Looking), Format.PT2, tmp_path / "model.pt2")
     assert capsys.readouterr() == ("", "")
+
+
+def test_what_a_model_returns_in_a_class_of_its_own_is_a_dict_in_the_file(tmp_path: Path) -> None:
+    found = exported(session(WithClass), Format.PT2, tmp_path / "model.pt2")
+    assert found.any_batch_size
+    assert list(torch.export.load(tmp_path / "model.pt2").module()(torch.randn(3, 1, 6, 6))) == ["logits"]
 
 
 def test_without_validation_data_training_samples_are_compared(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ _NOT_THEIRS = (
     sysconfig.get_paths()["platlib"],
     sysconfig.get_paths()["stdlib"],
     "<frozen",  # the import machinery
+    "<string>",  # what a library has generated
 )
 _REMOTE_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 

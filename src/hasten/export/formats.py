@@ -3,11 +3,12 @@
 import io
 import logging
 import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from hasten.base.errors import BadInput, error_text
 from hasten.base.optional import attribute_of
 from hasten.base.records.export import Format
 from hasten.base.user_code import user_location
+from hasten.data.tree import is_record
 from hasten.export.calls import Call, tensors_of_call
 
 Function: TypeAlias = Callable[[Call], list[Tensor]]
@@ -52,17 +54,19 @@ def traced(model: nn.Module, whole: Call, sized: Callable[[], tuple[Call, Call]]
             open_sizes = AdditionalInputs()
             open_sizes.add(first.args, first.options)
             open_sizes.add(second.args, second.options)
-            program = torch.export.export(
-                model,
-                first.args,
-                first.options,
-                dynamic_shapes=open_sizes,  # pyright: ignore[reportArgumentType]  (documented, and not in its type)
-            )
+            with _plain_output(model):
+                program = torch.export.export(
+                    model,
+                    first.args,
+                    first.options,
+                    dynamic_shapes=open_sizes,  # pyright: ignore[reportArgumentType]  (documented, and not in its type)
+                )
             return Traced(program, "")
         except Exception as error:  # noqa: BLE001  (whatever the model's code raises)
             why_fixed = error_text(error)
         try:
-            return Traced(torch.export.export(model, whole.args, whole.options), why_fixed)
+            with _plain_output(model):
+                return Traced(torch.export.export(model, whole.args, whole.options), why_fixed)
         except Exception as error:
             at = f" at {line}" if (line := user_location(error)) else ""
             raise BadInput(
@@ -70,6 +74,26 @@ def traced(model: nn.Module, whole: Call, sized: Callable[[], tuple[Call, Call]]
                 "Python code that looks at values of tensors (if, while) cannot be traced; see "
                 "https://docs.pytorch.org/docs/stable/export.html for what a model may do."
             ) from error
+
+
+@contextmanager
+def _plain_output(model: nn.Module) -> Generator[None]:
+    """Let a model return plain containers: a file that runs without its Python code has no classes of it."""
+    hook = model.register_forward_hook(lambda module, args, output: plain(output))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def plain(output: Any) -> Any:
+    """Return a tree with dataclasses and mappings as dicts, without fields that are None; tensors keep their order."""
+    if is_record(output):
+        parts = {field.name: getattr(output, field.name) for field in fields(output)}
+        return {name: plain(part) for name, part in parts.items() if part is not None}
+    if isinstance(output, Mapping):
+        return {name: plain(part) for name, part in cast("Mapping[Any, Any]", output).items()}
+    return type(output)(map(plain, output)) if type(output) in (tuple, list) else output
 
 
 def write_pt2(program: ExportedProgram, path: Path) -> Function:

@@ -111,6 +111,8 @@ def judged(pairs: Sequence[Pair]) -> tuple[Interval | None, Faster, str]:
     Args:
         pairs: (b, a) of each seed.
     """
+    if not pairs:
+        return None, Faster.NOT_PROVEN, ""
     missed_b = sum(_missed(b) and not _missed(a) for b, a in pairs)
     if missed_b:
         return (
