@@ -138,6 +138,8 @@ def test_unknown_names_come_with_the_nearest() -> None:
     error = unknown_name("task", "digit", ["digits", "linear"])
     assert str(error) == "unknown task 'digit'. Did you mean digits? Known: digits, linear."
     assert str(unknown_name("task", "zzz", [])) == "unknown task 'zzz'. Known: none."
+    many = [*(f"{number}" for number in range(30)), "digits"]
+    assert str(unknown_name("task", "digit", many)) == "unknown task 'digit'. Did you mean digits?"
 
 
 def test_content_is_on_disk_before_its_name_and_the_name_before_the_return(

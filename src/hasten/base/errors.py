@@ -17,6 +17,8 @@ import difflib
 from collections.abc import Iterable
 
 _LONGEST_MESSAGE = 300
+_MOST_LISTED = 20
+"""Names that a message lists beside the nearest ones."""
 
 
 class HastenError(Exception):
@@ -75,7 +77,7 @@ def error_text(error: Exception) -> str:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> BadInput:
-    """Return the error for a name that is not known, with the nearest known ones.
+    """Return the error for a name that is not known, with the nearest known ones, and all where they are few.
 
     Args:
         kind: what was named, as a noun ("task", "technique", "knob").
@@ -84,5 +86,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> BadInput:
     """
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    hint = f"Did you mean {' or '.join(near)}? " if near else ""
-    return BadInput(f"unknown {kind} {name!r}. {hint}Known: {', '.join(names) or 'none'}.")
+    said = [f"unknown {kind} {name!r}."]
+    if near:
+        said.append(f"Did you mean {' or '.join(near)}?")
+    if not near or len(names) <= _MOST_LISTED:
+        said.append(f"Known: {', '.join(names) or 'none'}.")
+    return BadInput(" ".join(said))

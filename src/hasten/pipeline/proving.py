@@ -40,9 +40,7 @@ def prove_again(plan: Plan, recipe: Recipe, machine: Machine, *, budget_s: float
     speedup, remark = measured_again(recipe, machine, chosen, budget_s=budget_s)
     others = [one.card.name for one in chosen if one.card.guarantee not in FREE]
     if others:
-        remark = (
-            f"{remark} Time per sample only: whether {', '.join(others)} reach the same quality is not asked.".strip()
-        )
+        remark = f"{remark} Time per sample only: whether the quality with {', '.join(others)} is the same is not asked.".strip()
     standing = Standing.NOT_PROVEN
     if speedup is not None and speedup.low > 1:
         standing = Standing.STILL_FASTER
