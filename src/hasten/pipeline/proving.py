@@ -40,7 +40,8 @@ def prove_again(plan: Plan, recipe: Recipe, machine: Machine, *, budget_s: float
     speedup, remark = measured_again(recipe, machine, chosen, budget_s=budget_s)
     others = [one.card.name for one in chosen if one.card.guarantee not in FREE]
     if others:
-        remark = f"{remark} Time per sample only: whether the quality with {', '.join(others)} is the same is not asked.".strip()
+        what = ", ".join(others)
+        remark = f"{remark} Time per sample only: whether the quality with {what} is the same is not asked.".strip()
     standing = Standing.NOT_PROVEN
     if speedup is not None and speedup.low > 1:
         standing = Standing.STILL_FASTER
