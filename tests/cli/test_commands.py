@@ -319,6 +319,15 @@ def test_tune_shows_every_trial_and_writes_a_plan_that_can_be_read(
     assert "[batched_gather]" in invoke("tune", "digits").output, "without a file the plan is printed"
 
 
+def test_a_plan_that_cannot_be_written_is_told_before_the_tuning(invoke: Invoke, api: FakeApi, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path, tmp_path / "file" / "plan.toml"):
+        result = invoke("tune", "digits", "-o", str(out))
+        assert result.exit_code == 2
+        assert "cannot write" in result.output
+    assert not api.calls
+
+
 def test_who_names_a_technique_reads_why_it_does_not_apply(invoke: Invoke, api: FakeApi) -> None:
     (refused,) = (one for one in api.evidence.tuning.trials if one.verdict is Verdict.NOT_APPLICABLE)
     assert refused.reason not in " ".join(invoke("tune", "digits").output.split())

@@ -1,5 +1,6 @@
 """Files that are either whole or absent, also after a crash or a loss of power."""
 
+import errno
 import os
 import re
 import tempfile
@@ -61,6 +62,21 @@ def _remove(temporary: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8, atomically; see `write_atomically`."""
     write_atomically(path, lambda file: file.write(text.encode()))
+
+
+def check_writable(path: Path) -> None:
+    """Raise unless a file can be written there: before something that takes long, not after it.
+
+    Raises:
+        BadInput: if it is a folder, or its folder cannot be written.
+    """
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def remove_leftovers(path: Path) -> None:

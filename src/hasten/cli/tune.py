@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hasten.base.errors import BadInput
+from hasten.base.files import check_writable
 from hasten.base.records.notices import Activity
 from hasten.base.records.reproof import Standing
 from hasten.base.units import parse_duration
@@ -83,6 +84,8 @@ def tune(
         raise BadInput("--verify proves a plan as it is: it goes with --budget and the data of the task only.")
     if processes is not None and (allow or exclude or accept or fresh or study or verify is not None):
         raise BadInput("--processes compares layouts: it goes with --only, --budget, -o and the data of the task.")
+    if out is not None:
+        check_writable(out)
     chosen = chosen_task(task, data=data, options=options)
     with Screen(all_trials=show_all or bool(only)) as screen:  # who names techniques wants to know of each
         if verify is not None:
