@@ -69,6 +69,13 @@ def test_budgets(text: str | None, planned: float, expected: float) -> None:
     assert tuning_budget_s(text, planned) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(("step_s", "expected"), [(0.01, 30), (0.1, 70), (0.5, 120), (100, 120)])
+def test_long_steps_get_time_for_a_proof_by_default_and_no_more(step_s: float, expected: float) -> None:
+    assert tuning_budget_s(None, 10, step_s) == pytest.approx(expected)
+    assert tuning_budget_s("20s", 10, step_s) == 20
+    assert tuning_budget_s(None, 1e9, step_s) == 600
+
+
 @pytest.mark.parametrize(
     ("text", "planned"), [("5 %%", 10), ("-5%", 10), ("5%", float("inf")), ("soon", 10), ("0s", 10)]
 )

@@ -58,7 +58,8 @@ def run(
 
     Args:
         task: what to train.
-        budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 30 s, at most 10 minutes.
+        budget: of tuning, "2m" or "5%"; None for 5 % of the planned training, at least 30 s (or 700 steps, up to 2
+            minutes), at most 10 minutes.
         allow: guarantees beyond the free ones that tuning may use: "trajectory", "model".
         only: the techniques to try: names, classes, or instances with knobs set; None for all. A class that hasten
             does not know is registered for this process.

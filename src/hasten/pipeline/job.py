@@ -176,7 +176,8 @@ def _trained(
 def run_tuning(recipe: Recipe, machine: Machine, anatomy: Profile, options: Options, *, show: Show) -> Tuning:
     """Tune, showing every trial as it is known, and return the whole."""
     last = None
-    budget_s = tuning_budget_s(options.budget, planned_s(recipe, anatomy.step_s.value))
+    step_s = anatomy.step_s.value
+    budget_s = tuning_budget_s(options.budget, planned_s(recipe, step_s), step_s)
     show(Activity(text=f"tuning for at most {seconds(budget_s)}"))
     trials = tune(
         recipe,

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from hasten.profiling.timeout import time_limit
 
 DEFAULT_SHARE, SHORTEST_S, LONGEST_S = 0.05, 30.0, 600.0
+ENOUGH_STEPS, ENOUGH_S = 700, 120.0
+"""Of a search that has a plan proven: its blocks and builds, a gate and measuring afresh; that many seconds at most."""
 """Of the planned training, and the bounds of that: what is spent where nothing else is asked for."""
 
 read_clock = time.perf_counter_ns
@@ -26,9 +28,14 @@ def now_s() -> float:
     return now_ns() * 1e-9
 
 
-def default_budget_s(planned_s: float) -> float:
-    """Return 5 % of the planned training, but at least 30 s and at most 10 minutes."""
-    return min(max(SHORTEST_S, DEFAULT_SHARE * planned_s), LONGEST_S)
+def default_budget_s(planned_s: float, *, least_s: float) -> float:
+    """Return 5 % of the planned training, but at least so much and at most 10 minutes."""
+    return min(max(least_s, DEFAULT_SHARE * planned_s), LONGEST_S)
+
+
+def least_budget_s(step_s: float) -> float:
+    """Return 30 s, or where steps are so long that this decides nothing, 700 of them, at most 2 minutes."""
+    return max(SHORTEST_S, min(ENOUGH_STEPS * step_s, ENOUGH_S))
 
 
 class OutOfTime(BaseException):
