@@ -103,3 +103,8 @@ def test_a_budget_that_is_too_short_proves_nothing() -> None:
 def test_there_is_nothing_to_prove_in_an_empty_plan() -> None:
     with pytest.raises(BadInput, match="no technique"):
         api.verify_plan(mlp_task(), Plan(task="tiny"))
+
+
+def test_a_plan_for_another_task_is_not_proven_again() -> None:
+    with pytest.raises(BadInput, match="the plan is for the task 'large', not for 'tiny'"):
+        api.verify_plan(mlp_task(), msgspec.structs.replace(HERE, task="large"))

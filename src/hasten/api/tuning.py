@@ -32,6 +32,7 @@ from hasten.pipeline.plan_check import check_plan
 from hasten.pipeline.proving import prove_again
 from hasten.pipeline.side_by_side import SEEDS, Side, side_by_side
 from hasten.profiling.profile import profile as profile_recipe
+from hasten.techniques.applying import apply_plan
 from hasten.training.run_folder import make_run_folder
 from hasten.training.running import Show
 from hasten.training.task import Task
@@ -142,9 +143,10 @@ def verify_plan(
     allowed = budget_given(budget)
     check_trainable(task, show)
     chosen, machine = plan_given(plan, task), facts()
+    recipe = baseline_shown(task, machine, show)
+    apply_plan(chosen, recipe, machine)  # what cannot be used, or is for another task, is told before it is measured
     if not chosen.choices:
         raise BadInput("there is nothing to prove: the plan has no technique.")
-    recipe = baseline_shown(task, machine, show)
     anatomy = profile_recipe(recipe, machine) if budget is not None and "%" in budget else None
     planned = math.inf if anatomy is None else planned_s(recipe, anatomy.step_s.value)
     if (checked := check_plan(chosen, recipe, machine)) is not None:
