@@ -7,7 +7,7 @@ from statistics import median
 
 from hasten.base.errors import BadInput
 from hasten.base.units import seconds
-from hasten.tuning.budget import SHORTEST_S, default_budget_s, now_s
+from hasten.tuning.budget import default_budget_s, least_budget_s, now_s
 from hasten.tuning.rate.start import Start, train_from
 
 _WARM_STEPS, _TIMED_STEPS = 2, 9
@@ -46,7 +46,7 @@ def budget_seconds(
     """
     asked_s = budget(whole_s)
     if asked_s is None:
-        return max(usual_s, default_budget_s(whole_s, least_s=SHORTEST_S))
+        return max(usual_s, default_budget_s(whole_s, least_s=least_budget_s(0.0)))
     if asked_s < least_s:
         raise BadInput(
             f"a budget of {seconds(asked_s)} is too small to choose {what}: branches of {fewest_steps} steps "
