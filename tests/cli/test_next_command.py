@@ -15,12 +15,12 @@ from sample_evidence import make_evidence
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
-        (Verdict.INCONCLUSIVE, "hasten tune gru.py --budget 2m"),
-        (Verdict.NOT_ALLOWED, "hasten tune gru.py --allow trajectory"),
+        (Verdict.INCONCLUSIVE, "hasten tune gru.py --only ema,swa --budget 2m"),
+        (Verdict.NOT_ALLOWED, "hasten tune gru.py --only ema,swa --allow trajectory"),
         (Verdict.NO_DIFFERENCE, "hasten profile gru.py"),
     ],
 )
 def test_no_plan_is_trained_where_none_was_found(verdict: Verdict, said: str) -> None:
     trial = msgspec.structs.replace(blank(technique("ema")(), verdict, "why"), guarantee=Guarantee.TRAJECTORY)
     tuning = msgspec.structs.replace(make_evidence().tuning, budget_s=30.0, trials=(trial,))
-    assert without_plan("tune", "gru.py", tuning) == said
+    assert without_plan("tune", "gru.py", tuning, only="ema,swa") == said

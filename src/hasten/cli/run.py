@@ -90,18 +90,18 @@ def run(
             return
         if job.interrupted_by is not None:
             screen.say("interrupted during the comparison; the report has the complete pairs")
-        screen.next(next_after(job.evidence, job.folder))
+        screen.next(next_after(job.evidence, job.folder, only))
     if job.interrupted_by is not None:
         raise typer.Exit(128 + job.interrupted_by)
     for result in job.evidence.plan_runs:
         leave_if_diverged(result)
 
 
-def next_after(evidence: "Evidence", folder: Path) -> str:
+def next_after(evidence: "Evidence", folder: Path, only: str = "") -> str:
     """Return the command that follows a run: train with its plan, allow more, or see where the time goes."""
     from hasten.report.verdict import Tone, judge
 
     task = evidence.profile.command or evidence.task.name
     if evidence.plan.choices and judge(evidence).tone is not Tone.WORSE:
         return f"hasten train {task} --plan {shlex.quote(str(folder / PLAN))}"
-    return without_plan("run", task, evidence.tuning)
+    return without_plan("run", task, evidence.tuning, only=only)

@@ -13,7 +13,7 @@ from hasten.base.records.notices import Activity
 from hasten.base.records.reproof import Standing
 from hasten.base.units import parse_duration
 from hasten.cli.failing import FAILED
-from hasten.cli.next_command import without_plan
+from hasten.cli.next_command import tuned_again, without_plan
 from hasten.cli.options import (
     Accept,
     Allow,
@@ -112,9 +112,9 @@ def tune(
             write_plan(tuning.plan, out)
             screen.say(f"plan: {out}")
         if not tuning.plan.choices:
-            screen.next(without_plan("tune", chosen.command, tuning))
+            screen.next(without_plan("tune", chosen.command, tuning, only=only))
         elif out is None:
-            screen.next(f"hasten tune {chosen.command} -o plan.toml")
+            screen.next(f"{tuned_again('tune', chosen.command, only)} -o plan.toml")
         else:
             screen.next(f"hasten train {chosen.command} --plan {shlex.quote(str(out))}")
 
