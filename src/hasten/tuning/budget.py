@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from hasten.profiling.timeout import time_limit
 
 DEFAULT_SHARE, SHORTEST_S, LONGEST_S = 0.05, 30.0, 600.0
+"""Of the planned training, and the bounds of that: what is spent where nothing else is asked for."""
 ENOUGH_STEPS, ENOUGH_S = 700, 120.0
 """Of a search that has a plan proven: its blocks and builds, a gate and measuring afresh; that many seconds at most."""
-"""Of the planned training, and the bounds of that: what is spent where nothing else is asked for."""
 
 read_clock = time.perf_counter_ns
 """The clock that this room reads; in one place, so that a test can put another one there."""
