@@ -129,7 +129,7 @@ def test_images_are_summed_up(tmp_path):
         pytest.param(
             "protein_casp/CASP.csv.gz",
             1711,
-            "Repeated: 1711 rows (3.7 %) equal to an earlier one.",
+            "Duplicates: 1,711 rows (3.7 %) equal to an earlier one.",
             marks=pytest.mark.slow,
         ),
         ("trashnet_150", 3, "Repeated: 3 samples (0.1 %)."),

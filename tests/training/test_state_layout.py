@@ -80,3 +80,26 @@ def test_a_session_with_another_layout_goes_on_where_the_baseline_stood(name: st
     expected, found = went_on(recipe, run), went_on(planned, run)
     for one, value in expected.items():
         torch.testing.assert_close(found[one], value, rtol=1e-4, atol=1e-6)
+
+
+class Wrapper(optim.Optimizer):
+    """One that wraps another and is never initialized as an optimizer, as some of other packages do."""
+
+    def __init__(self, optimizer: optim.Optimizer) -> None:
+        self.optimizer = optimizer
+        self.param_groups, self.state = optimizer.param_groups, optimizer.state
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        self.optimizer.load_state_dict(state_dict)
+
+
+def test_the_state_that_a_wrapped_optimizer_loads_is_laid_out() -> None:
+    first, second = laid_out(torch.contiguous_format, 2), laid_out(torch.channels_last, 2)
+    saved = optim.AdamW(first.parameters(), lr=0.01)
+    stepped(first, saved, torch.randn(3, 2, 7, 6))
+    inner = optim.AdamW(second.parameters(), lr=0.01)
+    end = keep_layout(Wrapper(inner))
+    inner.load_state_dict(deepcopy(saved.state_dict()))
+    weight = next(second.parameters())
+    assert inner.state[weight]["exp_avg"].stride() == weight.stride()
+    end()

@@ -28,10 +28,18 @@ def keep_layout(optimizer: optim.Optimizer) -> Callable[[], None]:
     """Lay an optimizer's state out now and whenever it loads one (`lay_out_state`); return what ends that."""
     lay_out_state(optimizer)
     members = optimizer.members.values() if isinstance(optimizer, SeveralOptimizers) else (optimizer,)
-    handles = [one.register_load_state_dict_post_hook(lay_out_state) for one in members]
+    loading = [other for one in members for other in _loading(one)]
+    handles = [one.register_load_state_dict_post_hook(lay_out_state) for one in loading]
 
     def end() -> None:
         for handle in handles:
             handle.remove()
 
     return end
+
+
+def _loading(optimizer: optim.Optimizer) -> list[optim.Optimizer]:
+    """Return what loads an optimizer's state: itself, or what it wraps if it was never initialized as an optimizer."""
+    if hasattr(optimizer, "_optimizer_load_state_dict_post_hooks"):
+        return [optimizer]
+    return [one for one in vars(optimizer).values() if isinstance(one, optim.Optimizer)]
