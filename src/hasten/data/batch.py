@@ -45,6 +45,16 @@ def batch_of(columns: Iterable[Any]) -> Batch:
     return tuple(columns)
 
 
+def until(batches: Iterable[Batch], most: int) -> Iterator[Batch]:
+    """Yield batches until they hold so many samples."""
+    samples = 0
+    for batch in batches:
+        yield batch
+        samples += size_of(batch)
+        if samples >= most:
+            break
+
+
 def target_name(batch: Batch) -> Any:
     """Return the key, attribute or position of the target in the batch, None if there is none."""
     if is_opaque(batch):

@@ -1,7 +1,7 @@
 """`hasten export`: the model of a run as a file that runs without its Python code."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,7 +15,7 @@ from hasten.base.errors import BadInput, GuaranteeBroken
 from hasten.base.files import write_atomically
 from hasten.base.records.export import Exported, Format
 from hasten.base.units import digits3
-from hasten.data.batch import Batch, select, size_of
+from hasten.data.batch import Batch, select, size_of, until
 from hasten.export.calls import Call, calls_of
 from hasten.export.formats import SUFFIXES, Function, traced, write_int8, write_onnx, write_pt2
 from hasten.export.judging import TOLERANCE, judged, latency
@@ -49,7 +49,7 @@ def export_model(run: Session, format: Format, path: Path) -> Exported:  # noqa:
         GuaranteeBroken: if the outputs of the file differ by more than rounding; no file is written.
     """
     held_out = list(run.held_out(SAMPLES))
-    batches = held_out or list(_training_batches(run, SAMPLES))
+    batches = held_out or list(until((batch for _, batch in run.batches()), SAMPLES))
     run.model.eval()
     with run.contexts, TemporaryDirectory() as folder:
         file = Path(folder) / "model"
@@ -100,16 +100,6 @@ def _written(run: Session, program: ExportedProgram, format: Format, file: Path)
         function, how = write_int8(program, file, _calibration(run))
         return function, [how]
     return (write_pt2 if format is Format.PT2 else write_onnx)(program, file), []
-
-
-def _training_batches(run: Session, most: int) -> Iterator[Batch]:
-    """Yield training batches with about `most` samples, as training changes them."""
-    samples = 0
-    for _, batch in run.batches():
-        yield batch
-        samples += size_of(batch)
-        if samples >= most:
-            break
 
 
 def _two_sizes(run: Session, batch: Batch) -> tuple[Call, Call]:

@@ -13,7 +13,7 @@ from hasten.base.errors import BadInput
 from hasten.base.object_state import ObjectState
 from hasten.base.seeds import random_state, set_random_state
 from hasten.data.augmentation.draws import Draws, augmented
-from hasten.data.batch import Batch, changed_in_turn, size_of, to_device
+from hasten.data.batch import Batch, changed_in_turn, to_device, until
 from hasten.data.loading.ahead import made_ahead
 from hasten.data.loading.loaders import Fetch, Fetched
 from hasten.data.loading.streams import Stream
@@ -209,12 +209,8 @@ class Session:
 
     def held_out(self, most: int) -> Iterator[Batch]:
         """Yield validation batches with about `most` samples, spread over the data where they are read by ids."""
-        samples = 0
-        for batch in map(self.delivered, spread(self.validation, most) if self.validation is not None else ()):
-            yield batch
-            samples += size_of(batch)
-            if samples >= most:
-                break
+        batches = spread(self.validation, most) if self.validation is not None else ()
+        yield from until(map(self.delivered, batches), most)
 
     def delivered(self, batch: Batch) -> Batch:
         """Return the batch on the device and prepared."""

@@ -27,7 +27,7 @@ from hasten.data.loading.gather import why_not
 from hasten.data.loading.given import is_by_number
 from hasten.data.loading.sample_randomness import drawn_from
 from hasten.data.tree import leaves_of
-from hasten.pipeline.eject.acting import OUTSIDE, changes_of, inside
+from hasten.pipeline.eject.acting import OUTSIDE, changes_of, inside, is_of_hasten
 from hasten.pipeline.eject.copying import Copier, Import, Module, bound_by, indented, module_of
 from hasten.pipeline.eject.expression import expression
 from hasten.pipeline.eject.origin import Origin, data_of, is_data, keyword_of, names_in, origin_of
@@ -82,7 +82,7 @@ def samples_of(task: Task, rest: Copier) -> Samples:
     except Refused as error:
         if rest.shared:
             raise
-        own = origin is not None and origin.module.startswith("hasten.")
+        own = origin is not None and is_of_hasten(origin.module)
         saved = saved_samples(task, "reading them takes more code than a script should have" if own else str(error))
         if not rest.order:
             return saved
@@ -101,7 +101,7 @@ def _loaded(origin: Origin, rest: Copier, annotated: str) -> Samples:
     origin, function, data = data_of(origin)
     known, shared = module_of(origin.module), rest.shared
     body, result, made = _returned(function, data, known)
-    own = not origin.module.startswith("hasten.")
+    own = not is_of_hasten(origin.module)
     scope = inside(function, known.scope)
     acting = [one for one in body if own and OUTSIDE in changes_of(one, scope)]
     kept = _slice(body, set[str]().union(shared, *map(names_in, made)), acting)

@@ -21,6 +21,11 @@ class Run(NamedTuple):
     parameters: Mapping[str, Parameter]
 
 
+def missing(package: str) -> str:
+    """Return the message for a tracker whose package is not installed."""
+    return f"--log {package} needs the package {package}. Install it with: pip install {package}"
+
+
 class Logger(Protocol):
     """One tracker, opened for one run."""
 

@@ -8,7 +8,7 @@ from threading import Thread
 from hasten.base.errors import BadInput, error_text, unknown_name
 from hasten.base.records.notices import Note
 from hasten.base.records.run import Started
-from hasten.pipeline.loggers.logger import Logger, Run, parameters_of, values_of
+from hasten.pipeline.loggers.logger import Logger, Run, missing, parameters_of, values_of
 from hasten.pipeline.loggers.mlflow import MLflow
 from hasten.pipeline.loggers.tensorboard import TensorBoard
 from hasten.pipeline.loggers.wandb import WandB
@@ -32,7 +32,7 @@ def check_trackers(to: Sequence[str]) -> None:
     """
     for kind, _ in map(_parsed, to):
         if find_spec(kind) is None:
-            raise BadInput(f"--log {kind} needs the package {kind}. Install it with: pip install {kind}")
+            raise BadInput(missing(kind))
 
 
 class Logging:

@@ -6,9 +6,8 @@ from typing import Any
 
 from hasten.base.errors import BadInput, error_text
 from hasten.base.optional import attribute_of
-from hasten.pipeline.loggers.logger import Run
+from hasten.pipeline.loggers.logger import Run, missing
 
-_MISSING = "--log mlflow needs the package mlflow. Install it with: pip install mlflow"
 _FOLDER = "hasten.run"
 
 
@@ -24,8 +23,8 @@ class MLflow:
     """
 
     def __init__(self, place: str, run: Run) -> None:
-        client = attribute_of(["mlflow.tracking"], "MlflowClient", missing=_MISSING)
-        metric = attribute_of(["mlflow.entities"], "Metric", missing=_MISSING)
+        client = attribute_of(["mlflow.tracking"], "MlflowClient", missing=missing("mlflow"))
+        metric = attribute_of(["mlflow.entities"], "Metric", missing=missing("mlflow"))
         try:
             self._client = client(tracking_uri=place)
             self._run_id = _begun(self._client, run)

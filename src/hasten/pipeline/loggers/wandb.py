@@ -4,9 +4,7 @@ from collections.abc import Mapping
 
 from hasten.base.errors import BadInput, error_text
 from hasten.base.optional import attribute_of
-from hasten.pipeline.loggers.logger import Run
-
-_MISSING = "--log wandb needs the package wandb. Install it with: pip install wandb"
+from hasten.pipeline.loggers.logger import Run, missing
 
 
 class WandB:
@@ -21,8 +19,8 @@ class WandB:
     """
 
     def __init__(self, place: str, run: Run) -> None:
-        init = attribute_of(["wandb"], "init", missing=_MISSING)
-        settings = attribute_of(["wandb"], "Settings", missing=_MISSING)
+        init = attribute_of(["wandb"], "init", missing=missing("wandb"))
+        settings = attribute_of(["wandb"], "Settings", missing=missing("wandb"))
         try:
             self._run = init(
                 mode="offline",

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from hasten.tuning.search.model import Array, Fit, Model, Readings
+from hasten.tuning.search.model import Array, Fit, Model, Readings, centered
 
 FEWEST_GROUPS = 8
 """Below, a search is too short to show a drift."""
@@ -36,14 +36,11 @@ def drift(model: Model, fit: Fit, readings: Readings, contrast: Array) -> float:
     if len(set(readings.groups)) < FEWEST_GROUPS:
         return 0.0
     groups = np.unique(np.array(readings.groups), return_inverse=True)[1]
-    sizes = np.bincount(groups)
-
-    def within(values: Array) -> Array:
-        return values - (np.bincount(groups, values) / sizes)[groups]
-
+    number = int(groups.max()) + 1
     gains = model.rows(readings.settings) @ fit.mean
-    left = np.clip(within(-np.array(readings.logs) - gains), -CLIP * fit.noise, CLIP * fit.noise)
-    gains = within(gains)
+    both = np.stack([gains, -np.array(readings.logs) - gains], axis=1)
+    gains, left = centered(both, np.ones(len(gains)), groups, number).T
+    left = np.clip(left, -CLIP * fit.noise, CLIP * fit.noise)
     weights = np.bincount(groups, gains * gains)  # of what a group says about its gains
     total = float(weights.sum())
     if total == 0:
@@ -51,6 +48,6 @@ def drift(model: Model, fit: Fit, readings: Readings, contrast: Array) -> float:
     shared = np.bincount(groups, gains * left)
     shared -= weights * shared.sum() / total
     after = range(1, GROUPS_AFTER + 1)
-    both = sum(float(shared[one:] @ shared[:-one]) for one in after)
+    together = sum(float(shared[one:] @ shared[:-one]) for one in after)
     weight = sum(float(weights[one:] @ weights[:-one]) for one in after)
-    return abs(float(contrast @ fit.mean)) * math.sqrt(max(both, 0.0) / max(weight, 1e-12 * total**2))
+    return abs(float(contrast @ fit.mean)) * math.sqrt(max(together, 0.0) / max(weight, 1e-12 * total**2))

@@ -179,7 +179,7 @@ def _fitted(rows: Array, logs: Array, groups: NDArray[np.int64], precision: Arra
     number = int(groups.max()) + 1
     weights, noise, mean, free, left = np.ones(count), math.inf, np.zeros(columns), 1.0, logs
     for _ in range(_ROUNDS):
-        x, y = _centered(rows, weights, groups, number), _centered(logs[:, None], weights, groups, number)[:, 0]
+        x, y = centered(rows, weights, groups, number), centered(logs[:, None], weights, groups, number)[:, 0]
         weighted = x.T * weights
         information = weighted @ x
         scale = noise if math.isfinite(noise) else USUAL_NOISE
@@ -193,7 +193,7 @@ def _fitted(rows: Array, logs: Array, groups: NDArray[np.int64], precision: Arra
     slope = max(float((np.abs(z) < CLIP).mean()), 0.25)
     spread = float(np.square(np.clip(z, -CLIP, CLIP)).sum()) + NORMAL_PSI * USUAL_COUNT
     variance = noise**2 * spread / (free + USUAL_COUNT) / slope**2
-    x = _centered(rows, np.ones(count), groups, number)
+    x = centered(rows, np.ones(count), groups, number)
     cov = np.asarray(variance * np.linalg.inv(x.T @ x + variance * np.diag(precision)), dtype=np.float64)
     return Fit(mean, cov, noise, free + USUAL_COUNT)
 
@@ -206,7 +206,7 @@ def _noise(left: Array, free: float, before: float) -> float:
     return max(math.sqrt((float(clipped) + USUAL_COUNT * USUAL_NOISE**2) / (free + USUAL_COUNT)), 1e-4)
 
 
-def _centered(values: Array, weights: Array, groups: NDArray[np.int64], number: int) -> Array:
+def centered(values: Array, weights: Array, groups: NDArray[np.int64], number: int) -> Array:
     """Return the values less the weighted mean of their group."""
     starts = np.searchsorted(groups, np.arange(number))  # readings come group by group
     sums = np.add.reduceat(values * weights[:, None], starts)
